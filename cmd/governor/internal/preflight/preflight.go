@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -151,8 +152,26 @@ func (c *checker) addAll(key string, err error) {
 			}
 			continue
 		}
-		c.add(key, "%s", line)
+		c.add(key, "%s", c.withValue(key, line))
 	}
+}
+
+// decodeError is how the decoding library names a key; it leaves out the value.
+var decodeError = regexp.MustCompile(`^'([^']+)' (.*)$`)
+
+func (c *checker) withValue(key, line string) string {
+	m := decodeError.FindStringSubmatch(line)
+	if m == nil {
+		return line
+	}
+	text := m[1] + ": " + m[2]
+	if value := c.conf.Get(key + "::" + strings.ReplaceAll(m[1], ".", "::")); value != nil {
+		text = fmt.Sprintf("%s: %q is not allowed: %s", m[1], fmt.Sprint(value), m[2])
+	}
+	if strings.HasPrefix(m[2], "time: ") {
+		text += "; a duration has a unit: ns, us, ms, s, m or h"
+	}
+	return text
 }
 
 func (c *checker) references() {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
@@ -19,6 +20,10 @@ import (
 type config struct {
 	Size int    `mapstructure:"size"`
 	Mode string `mapstructure:"mode"`
+
+	Wait struct {
+		For time.Duration `mapstructure:"for"`
+	} `mapstructure:"wait"`
 }
 
 func (c *config) Validate() error {
@@ -76,7 +81,7 @@ receivers:
   thing/two: {size: -1, mode: loud}
   other: {}
 exporters:
-  thing: {size: many}
+  thing: {size: many, wait: {for: 5 parsecs}}
 extensions:
   thing:
 service:
@@ -84,13 +89,14 @@ service:
   pipelines:
     traces: {receivers: [thing, thing/three], exporters: [thing, debug]}
 `))
-	require.EqualError(t, err, `the configuration has 9 problem(s):
+	require.EqualError(t, err, `the configuration has 10 problem(s):
   a.yaml: receivers::other: "other" is no component of this kind; allowed are thing
   a.yaml: receivers::thing: unknown key "colour"
   a.yaml: receivers::thing: unknown key "sise"
   a.yaml: receivers::thing/two: size: -1 is not allowed; at least 0
   a.yaml: receivers::thing/two: mode: "loud" is not allowed; quiet is
-  a.yaml: exporters::thing: 'size' expected type 'int', got unconvertible type 'string'
+  a.yaml: exporters::thing: size: "many" is not allowed: expected type 'int', got unconvertible type 'string'
+  a.yaml: exporters::thing: wait.for: "5 parsecs" is not allowed: time: unknown unit; a duration has a unit: ns, us, ms, s, m or h
   a.yaml: service::extensions: extension "nope" is used and not configured; configured are thing
   a.yaml: service::pipelines::traces::exporters: "debug" is used and not configured; configured are thing
   a.yaml: service::pipelines::traces::receivers: "thing/three" is used and not configured; configured are other, thing, thing/two`)
