@@ -30,6 +30,9 @@ type Config struct {
 	Policy string `mapstructure:"policy"`
 	// Interval separates two ticks of the inner loop.
 	Interval time.Duration `mapstructure:"interval"`
+	// InitialDelay is how long nothing is judged or written after the start, so that
+	// a collector that cannot start (a port in use) touches no container.
+	InitialDelay time.Duration `mapstructure:"initial_delay"`
 	// OuterInterval separates two judgements of the latency.
 	OuterInterval time.Duration `mapstructure:"outer_interval"`
 	// Pool is the CPUs that are shared out.
@@ -84,6 +87,8 @@ const (
 	maxInterval          = 500 * time.Millisecond // statistics older than that freeze growth
 	defaultOuterInterval = time.Second
 	maxOuterInterval     = 10 * time.Second
+	defaultInitialDelay  = time.Second // the default of the collector's scrapers
+	maxInitialDelay      = time.Minute
 	defaultHistory       = 1000
 	maxHistory           = 100_000
 )
@@ -94,6 +99,7 @@ func createDefaultConfig() component.Config {
 		Policy:        policyLatency,
 		Interval:      defaultInterval,
 		OuterInterval: defaultOuterInterval,
+		InitialDelay:  defaultInitialDelay,
 		CgroupRoot:    "/",
 		History:       defaultHistory,
 	}
@@ -107,6 +113,7 @@ func (c *Config) Validate() error {
 		oneOf("policy", c.Policy, policyLatency),
 		between("interval", c.Interval, minInterval, maxInterval),
 		between("outer_interval", c.OuterInterval, max(c.Interval, minInterval), maxOuterInterval),
+		between("initial_delay", c.InitialDelay, 0, maxInitialDelay),
 		validateEndpoint(c.Endpoint),
 		c.validatePool(),
 	}

@@ -55,7 +55,7 @@ func TestConfigFile(t *testing.T) {
 	require.NoError(t, sub.Unmarshal(cfg))
 	id := component.MustNewIDWithName("file_storage", "state")
 	assert.Equal(t, &Config{
-		Mode: "enforce", Policy: "latency", Interval: 50 * time.Millisecond, OuterInterval: 2 * time.Second,
+		Mode: "enforce", Policy: "latency", Interval: 50 * time.Millisecond, OuterInterval: 2 * time.Second, InitialDelay: 3 * time.Second,
 		Pool: PoolConfig{CPUs: "0"}, Storage: &id, Endpoint: "unix:///run/docker.sock", CgroupRoot: "/", History: 50,
 		Apps: map[string]AppConfig{
 			"shop":  {Class: "latency_critical", Objective: &ObjectiveConfig{Percentile: 99, Target: 80 * time.Millisecond, Scope: "service"}, CPU: CPUConfig{Min: 0.5, Max: 2, Weight: 200}},
@@ -71,6 +71,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	assert.Equal(t, "observe", cfg.Mode)
 	assert.Equal(t, 100*time.Millisecond, cfg.Interval)
 	assert.Equal(t, time.Second, cfg.OuterInterval)
+	assert.Equal(t, time.Second, cfg.InitialDelay)
 	assert.Equal(t, 1000, cfg.History)
 }
 
@@ -81,6 +82,7 @@ func TestBadConfiguration(t *testing.T) {
 		"policy: guess":                               `policy: "guess" is not allowed; allowed are latency`,
 		"interval: 5ms":                               `interval: 5ms is not allowed; it lies between 20ms and 500ms`,
 		"outer_interval: 1m":                          `outer_interval: 1m0s is not allowed; it lies between 100ms and 10s`,
+		"initial_delay: 2m":                           `initial_delay: 2m0s is not allowed; it lies between 0s and 1m0s`,
 		"mode: enforce":                               `storage: missing; mode "enforce" keeps a journal of original limits there: add "storage: file_storage" and configure that extension, or use mode "observe"`,
 		"history: 0":                                  `history: 0 is not allowed; it lies between 1 and 100000`,
 		"endpoint: docker.sock":                       `endpoint: "docker.sock" is not allowed; it is unix:///path/to.sock or tcp://host:port`,

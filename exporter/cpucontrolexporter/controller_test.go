@@ -59,6 +59,25 @@ func TestANewContainerIsWeightedAtOnce(t *testing.T) {
 	})
 }
 
+// A collector that cannot start has touched no container.
+func TestNothingIsTouchedBeforeTheInitialDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		g := f.add(7, "batch", batch)
+		c := f.controller(modeEnforce)
+		c.cfg.InitialDelay = time.Second
+		require.NoError(t, c.start(t.Context(), f.host))
+		time.Sleep(999 * time.Millisecond)
+		f.add(8, "", appspec.Policy{}) // a change of the inventory is no reason either
+		synctest.Wait()
+		assert.Zero(t, g.writes)
+		time.Sleep(2 * time.Millisecond)
+		synctest.Wait()
+		assert.EqualValues(t, 2, g.limits.Shares)
+		require.NoError(t, c.shutdown(t.Context()))
+	})
+}
+
 func TestTheLoopEndToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

@@ -126,6 +126,7 @@ func newTestController(t testing.TB, cfg *Config, open hostOpener) (*controller,
 func testConfig(mode string) *Config {
 	cfg := createDefaultConfig().(*Config)
 	cfg.Mode = mode
+	cfg.InitialDelay = 0 // TestNothingIsTouchedBeforeTheInitialDelay has it
 	id := storageID
 	cfg.Storage = &id
 	return cfg

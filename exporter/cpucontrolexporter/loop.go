@@ -43,13 +43,19 @@ type loop struct {
 	last  time.Time
 }
 
-// run ticks when statistics arrive, at once when containers come or go, and
-// by the clock when neither happens.
+// run waits for the initial delay; then it ticks when statistics arrive, at
+// once when containers come or go, and by the clock when neither happens.
 func (l *loop) run(ctx context.Context) {
+	timer := time.NewTimer(l.cfg.InitialDelay)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-timer.C:
+	}
 	changes, cancel := l.edges.reader.Subscribe()
 	defer cancel()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	timer.Reset(0)
 	for {
 		select {
 		case <-ctx.Done():
