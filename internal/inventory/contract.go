@@ -28,4 +28,5 @@ const (
 	LabelCPUMax              = "governor.cpu.max"
 	LabelCPUWeight           = "governor.cpu.weight"
 	LabelSpecHash            = "governor.spec.hash"
+	LabelTagPrefix           = "governor.tag." // one label for each tag of the app
 )

@@ -45,9 +45,15 @@ type Container struct {
 	Env         map[string]string
 	Command     string
 	State       State
-	PID         int // 0 unless running
+	PID         int       // 0 unless running
+	CreatedAt   time.Time // zero when unknown
 	StartedAt   time.Time
 	Restarts    int
+	Health      string // "" (no health check), starting, healthy or unhealthy
+	ExitStatus  int    // of the last run
+	OOMKilled   bool   // the last run ended for want of memory
+	Problem     string // the engine's words about a failed start
+	Ports       []Port // published ports
 	Networks    []Network
 	HostNetwork bool
 	CgroupPath  string // path within the hierarchy, only known when found through the cgroup tree
@@ -58,6 +64,14 @@ type Network struct {
 	Name      string
 	Interface string // name inside the container, e.g. eth0; "" when unknown
 	Addresses []netip.Addr
+}
+
+// Port is one published port.
+type Port struct {
+	Container uint16
+	Protocol  string // tcp, udp
+	HostIP    netip.Addr
+	Host      uint16
 }
 
 // Class is the class of the container's application.
