@@ -18,7 +18,6 @@ import (
 
 func TestRealContainer(t *testing.T) {
 	c := dockertest.Real(t)
-	t.Cleanup(func() { dockertest.RemoveProbe(t, c) })
 	dockertest.CleanUp(t, c)
 	created := time.Now()
 	id, err := c.Create(t.Context(), docker.CreateSpec{

@@ -23,7 +23,6 @@ import (
 // without the extension, with an inventory of its own.
 func TestRealContainerIsFoundByItsAddress(t *testing.T) {
 	engine := dockertest.Real(t)
-	t.Cleanup(func() { dockertest.RemoveProbe(t, engine) })
 	dockertest.CleanUp(t, engine)
 	id, err := engine.Create(t.Context(), docker.CreateSpec{
 		Image: dockertest.ProbeImage(t, engine), Command: []string{"listen", "9090"}, Labels: dockertest.Labels(t),
