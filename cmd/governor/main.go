@@ -6,6 +6,8 @@ package main
 import (
 	"context"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/component"
@@ -24,7 +26,12 @@ import (
 var version = "0.1.0-dev"
 
 func main() {
-	os.Exit(run(context.Background(), os.Args[1:]))
+	// From the first line on: the collector catches signals only once everything
+	// runs, and an agent that is ended before that has limits to restore too.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(status)
 }
 
 func run(ctx context.Context, args []string) int {

@@ -52,6 +52,15 @@ func TestWithoutAnEngineTheAgentDoesTheRest(t *testing.T) {
 	a.stop()
 }
 
+// The API answers before all pipelines run; a signal then ends the agent in good order too.
+func TestASignalDuringTheStartEndsTheAgentInOrder(t *testing.T) {
+	a := launch(t, t.TempDir(), nil, nil)
+	a.eventually("the socket is there", startTimeout, func() bool { _, err := os.Stat(a.socket); return err == nil })
+	a.stop()
+	_, err := os.Stat(a.socket)
+	assert.ErrorIs(t, err, os.ErrNotExist, "the socket is gone")
+}
+
 // uid and gid of Debian's nobody.
 const nobody = 65534
 
