@@ -54,11 +54,15 @@ func checkFirst(cmd *cobra.Command, args []string) {
 }
 
 func checkConfig(cmd *cobra.Command, args []string, set otelcol.CollectorSettings) error {
-	files, overrides := configURIs(args)
-	resolver := &set.ConfigProviderSettings.ResolverSettings
-	if len(files) > 0 {
-		resolver.URIs = files
-	}
-	resolver.URIs = append(resolver.URIs, overrides...)
+	set.ConfigProviderSettings.ResolverSettings.URIs = resolverURIs(args)
 	return preflight.Check(cmd.Context(), set)
+}
+
+// resolverURIs are the configurations that the agent runs with.
+func resolverURIs(args []string) []string {
+	files, overrides := configURIs(args)
+	if len(files) == 0 {
+		files = []string{agentconfig.AgentURI}
+	}
+	return append(files, overrides...)
 }

@@ -26,7 +26,7 @@ import (
 var version = "0.1.0-dev"
 
 func main() {
-	// From the first line on: the collector catches signals only once everything
+	// From the first line on: the collector would catch signals only once everything
 	// runs, and an agent that is ended before that has limits to restore too.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:])
@@ -52,6 +52,7 @@ func run(ctx context.Context, args []string) int {
 
 func newRootCommand(args []string) *cobra.Command {
 	cmd := otelcol.NewCommand(settings())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runAgent(cmd.Context(), args) }
 	checkFirst(cmd, args)
 	for _, verb := range cmd.Commands() {
 		if verb.Name() == "validate" || verb.Name() == "print-config" {
@@ -72,6 +73,20 @@ The other verbs talk to a running agent over its Unix socket.`
 	return cmd
 }
 
+// runAgent runs the collector until ctx ends. The collector is told to shut down
+// rather than given a context that ends: components may hold on to the context of
+// their start (healthcheckv2 v0.148.0 does, and then hangs when it is cancelled).
+func runAgent(ctx context.Context, args []string) error {
+	set := settings()
+	set.ConfigProviderSettings.ResolverSettings.URIs = resolverURIs(args)
+	collector, err := otelcol.NewCollector(set)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, collector.Shutdown)()
+	return collector.Run(context.WithoutCancel(ctx))
+}
+
 func settings() otelcol.CollectorSettings {
 	return otelcol.CollectorSettings{
 		BuildInfo: component.BuildInfo{
@@ -79,7 +94,8 @@ func settings() otelcol.CollectorSettings {
 			Description: "Keeps the containers of a Docker host at their end-to-end latency target",
 			Version:     version,
 		},
-		Factories: components,
+		Factories:               components,
+		DisableGracefulShutdown: true, // runAgent has the signals
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
 			ResolverSettings: confmap.ResolverSettings{
 				URIs: []string{agentconfig.AgentURI},
