@@ -106,6 +106,10 @@ func launch(t *testing.T, dir string, env []string, attr *syscall.SysProcAttr, a
 	a.cmd.Env = append(os.Environ(), "GOVERNOR_STATE_DIR="+dir, "GOVERNOR_SOCKET="+a.socket)
 	a.cmd.Env = append(a.cmd.Env, env...)
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
+	if attr == nil {
+		attr = &syscall.SysProcAttr{}
+	}
+	attr.Pdeathsig = syscall.SIGKILL // a test that is killed leaves no agent on the ports of the next
 	a.cmd.SysProcAttr = attr
 	require.NoError(t, a.cmd.Start())
 	go func() {
