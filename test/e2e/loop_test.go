@@ -102,6 +102,13 @@ func TestTheClosedLoop(t *testing.T) {
 	assert.Equal(t, "complete", root.attributes["governor.e2e.outcome"])
 	assert.NotEmpty(t, root.attributes["governor.e2e.duration_ms"])
 
+	for _, file := range []string{"logs.jsonl", "metrics.jsonl"} {
+		a.eventually("the container's "+file+" is attributed", loopTimeout, func() bool {
+			text, err := os.ReadFile(filepath.Join(dir, "data", file))
+			return err == nil && attributed(string(text), frontend)
+		})
+	}
+
 	a.eventually("the latency of the app is known", loopTimeout, func() bool {
 		var got api.Latencies
 		return a.get("/v1/latency", &got) == nil && strings.Contains(fmt.Sprint(got), "e2e-shop")
@@ -169,6 +176,16 @@ func TestObserveWritesNothing(t *testing.T) {
 	})
 	assert.EqualValues(t, 1024, limits(t, hog.PID).Shares)
 	assert.InDelta(t, 0.1, limits(t, frontend.PID).Quota.CPUs(), 1e-9)
+}
+
+// attributed reports whether some batch names the container, its GUID and its app together.
+func attributed(text string, c api.Container) bool {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, c.ID) && strings.Contains(line, c.GUID) && strings.Contains(line, `"governor.app","value":{"stringValue":"`+c.App+`"`) {
+			return true
+		}
+	}
+	return false
 }
 
 // container is the only container of an app.
