@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"net"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -76,6 +77,43 @@ func TestSeveralMistakesAreReportedAtOnce(t *testing.T) {
 	assert.Contains(t, out, `enforced`)
 	assert.Contains(t, out, `"nowhere"`)
 	assert.Contains(t, out, "3 problem(s)")
+}
+
+// An app file is refused whole: every mistake with its line and key, nothing created.
+func TestABadAppFile(t *testing.T) {
+	engine := dockertest.Real(t)
+	a := startSynced(t, t.TempDir())
+	file := writeFile(t, "bad.yaml", `apps:
+  e2e-bad:
+    class: latency_critical
+    objective: {percentile: 100}
+    colour: red
+    containers:
+      web: {image: "x:1", cpu: {cpuset: "0-4000"}}
+  e2e-worse:
+    class: latency_critical
+    objective: {percentile: 95, target: 50}
+    containers:
+      web: {image: "x:1"}
+`)
+	out, err := a.cli("up", "-f", file)
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, 1, exit.ExitCode())
+	for _, place := range []string{
+		"bad.yaml:4: apps.e2e-bad.objective.percentile: 100 is not allowed",
+		"bad.yaml:4: apps.e2e-bad.objective.target: ",
+		"bad.yaml:5: apps.e2e-bad.colour: ",
+		"bad.yaml:7: apps.e2e-bad.containers.web.cpu.cpuset: cpuset \"0-4000\": ",
+		"bad.yaml:10: apps.e2e-worse.objective.target: ",
+	} {
+		assert.Contains(t, out, place)
+	}
+	for _, app := range []string{"e2e-bad", "e2e-worse"} {
+		left, err := engine.List(t.Context(), "governor.app="+app)
+		require.NoError(t, err)
+		assert.Empty(t, left)
+	}
 }
 
 func TestAPortInUseIsNamed(t *testing.T) {
