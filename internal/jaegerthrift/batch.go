@@ -79,7 +79,6 @@ func (d *Decoder) batchFields(sharing bool) (inOrder bool) {
 // bytes of the same peer were seen since the last flush, finds their resource.
 func (d *Decoder) batchProcess(sharing bool) {
 	if !sharing {
-		d.resource.Resource().Attributes().Clear()
 		d.process(d.resource.Resource())
 		return
 	}
@@ -125,7 +124,7 @@ func (d *Decoder) batchSpans(sharing bool) {
 	if scopes.Len() == 0 {
 		scopes.AppendEmpty().Spans().EnsureCapacity(n)
 	}
-	d.spanList(n, scopes.At(0).Spans())
+	d.readSpans(n, scopes.At(0).Spans())
 }
 
 // clientStats checks the struct that newer clients add about themselves.
@@ -145,15 +144,13 @@ func (d *Decoder) clientStats() {
 	d.require(seen, &clientStatsFields)
 }
 
-// process reads a Process struct into an empty resource.
+// process reads a Process struct into a resource.
 func (d *Decoder) process(dst pcommon.Resource) {
-	attrs := dst.Attributes()
 	var id int32
 	var typ wireType
 	var service string
-	var named, rebuild bool
-	var tags seen
-	tagsAt := -1
+	var tags []tag
+	var named bool
 	for {
 		if id, typ = d.r.field(id); typ == typeStop {
 			break
@@ -161,12 +158,9 @@ func (d *Decoder) process(dst pcommon.Resource) {
 		switch {
 		case id == 1 && typ == typeString:
 			service = d.r.text()
-			rebuild = rebuild || named || tagsAt >= 0
 			named = true
 		case id == 2 && typ == typeList:
-			rebuild = rebuild || !named || tagsAt >= 0
-			tagsAt = d.r.pos
-			tags = d.processTags(service, attrs)
+			tags = d.tags("Process.tags")
 		default:
 			d.r.skipField(typ)
 		}
@@ -174,51 +168,29 @@ func (d *Decoder) process(dst pcommon.Resource) {
 	if !named {
 		d.r.fail(KindMissingField, "Process.serviceName", 0)
 	}
-	if d.r.err != nil {
-		return
+	if d.r.err == nil {
+		d.resourceAttributes(service, tags, dst.Attributes())
 	}
-	switch {
-	case tagsAt < 0 && service != "":
-		attrs.PutStr(keyServiceName, service)
-	case rebuild && tagsAt >= 0:
-		// The fields came in another order or twice: start again with the
-		// service's name first and the tags that came last.
-		end := d.r.pos
-		d.r.pos = tagsAt
-		tags = d.processTags(service, attrs)
-		d.r.pos = end
-	}
-	translateProcess(attrs, tags)
 }
 
-// processTags reads the tags of a process behind the name of its service.
-func (d *Decoder) processTags(service string, attrs pcommon.Map) seen {
-	attrs.Clear()
-	n := d.r.structs(smallestTag, "Process.tags")
-	attrs.EnsureCapacity(min(n, maxScannedTags) + 2) // and the service and the peer
-	if service != "" {
-		attrs.PutStr(keyServiceName, service)
+// resourceAttributes writes a process's tags behind the name of its service,
+// unless a tag says the name too, and renames what Jaeger clients call
+// differently.
+func (d *Decoder) resourceAttributes(service string, tags []tag, dst pcommon.Map) {
+	if at := find(tags, tagHostname); at >= 0 && find(tags, keyHostName) < 0 {
+		tags[at].key = keyHostName
 	}
-	return d.tags(n, attrs, ownerProcess)
-}
-
-// translateProcess renames what Jaeger clients call differently.
-func translateProcess(attrs pcommon.Map, tags seen) {
-	if tags.hostname {
-		if _, ok := attrs.Get(keyHostName); !ok {
-			hostname, _ := attrs.Get(tagHostname)
-			value := pcommon.NewValueEmpty()
-			hostname.CopyTo(value)
-			attrs.Remove(tagHostname)
-			value.CopyTo(attrs.PutEmpty(keyHostName))
-		}
+	if at := find(tags, tagJaegerVersion); at >= 0 && find(tags, keyExporterVersion) < 0 {
+		version := tags[at].stringValue()
+		tags[at] = tag{key: keyExporterVersion, kind: tagString, text: "Jaeger-" + version}
 	}
-	if tags.version {
-		if _, ok := attrs.Get(keyExporterVersion); !ok {
-			version, _ := attrs.Get(tagJaegerVersion)
-			text := version.Str()
-			attrs.Remove(tagJaegerVersion)
-			attrs.PutStr(keyExporterVersion, "Jaeger-"+text)
-		}
+	spare := 0
+	if d.peer != "" {
+		spare++
 	}
+	if service != "" && find(tags, keyServiceName) < 0 {
+		d.builder.EnsureCapacity(1 + len(tags) + spare)
+		d.builder.AppendEmpty(keyServiceName).SetStr(service)
+	}
+	d.attributes(tags, 0, spare, dst)
 }

@@ -55,17 +55,23 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// BenchmarkGather is how the receiver decodes: many packets of a process, each
+// copied once, into one Traces.
 func BenchmarkGather(b *testing.B) {
-	packet := string(wires()[0].encode(b, benchBatch(3)))
-	g := NewGatherer()
-	measure(b, []byte(packet), 3, func() {
-		if _, err := g.AppendCompact(packet, "172.17.0.4"); err != nil {
-			b.Fatal(err)
-		}
-		if g.Spans() >= 512 {
-			g.Take()
-		}
-	})
+	for _, spans := range []int{3, 19, 160} {
+		packet := wires()[0].encode(b, benchBatch(spans))
+		b.Run(fmt.Sprint(spans), func(b *testing.B) {
+			g := NewGatherer()
+			measure(b, packet, spans, func() {
+				if _, err := g.AppendCompact(string(packet), "172.17.0.4"); err != nil {
+					b.Fatal(err)
+				}
+				if g.Spans() >= 512 {
+					g.Take()
+				}
+			})
+		})
+	}
 }
 
 // BenchmarkHostile is the packet that costs most for its size: 8,000 tags with

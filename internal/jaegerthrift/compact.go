@@ -1,6 +1,9 @@
 package jaegerthrift
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // compactTypes translates the compact protocol's type codes. Both boolean codes
 // mean a boolean; in a field header the code is also the value.
@@ -8,13 +11,15 @@ import "math"
 var compactTypes = [16]wireType{
 	0: typeStop, compactTrue: typeBool, compactFalse: typeBool, 3: typeByte,
 	4: typeI16, 5: typeI32, 6: typeI64, 7: typeDouble, 8: typeString,
-	9: typeList, 10: typeSet, 11: typeMap, 12: typeStruct, 13: typeUUID,
+	9: typeList, 10: typeSet, 11: typeMap, compactStruct: typeStruct, 13: typeUUID,
 	14: typeInvalid, 15: typeInvalid,
 }
 
 const (
 	compactTrue  = 1
 	compactFalse = 2
+
+	compactStruct = 12
 
 	compactProtocolID  = 0x82
 	compactVersion     = 1
@@ -66,7 +71,42 @@ func (r *reader) varint() uint64 {
 	return r.longVarint()
 }
 
+// longVarint reads a varint of two bytes or more. Times and IDs take eight and
+// more: those are read at once.
 func (r *reader) longVarint() uint64 {
+	if len(r.data)-r.pos < maxVarintBytes {
+		return r.slowVarint()
+	}
+	b := r.data[r.pos : r.pos+maxVarintBytes]
+	word := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+	if ends := ^word & 0x8080808080808080; ends != 0 {
+		used := bits.TrailingZeros64(ends) + 1 // up to the end of the last byte
+		r.pos += used / 8
+		return pack(word << (64 - used) >> (64 - used))
+	}
+	n := pack(word) | uint64(b[8]&0x7f)<<56
+	if b[8] < 0x80 {
+		r.pos += 9
+		return n
+	}
+	if b[9] > 1 {
+		r.fail(KindOverflow, "varint", 0)
+		return 0
+	}
+	r.pos += maxVarintBytes
+	return n | uint64(b[9])<<63
+}
+
+// pack joins the lower seven bits of eight bytes, the first byte's lowest.
+func pack(word uint64) uint64 {
+	word = word&0x007f007f007f007f | word&0x7f007f007f007f00>>1
+	word = word&0x00003fff00003fff | word&0x3fff00003fff0000>>2
+	return word&0x000000000fffffff | word&0x0fffffff00000000>>4
+}
+
+// slowVarint reads a varint byte by byte.
+func (r *reader) slowVarint() uint64 {
 	var n uint64
 	for i := range maxVarintBytes {
 		if r.pos+i >= len(r.data) {

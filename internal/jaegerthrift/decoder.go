@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/xpdata"
 )
 
 // Decoder appends packets to traces that the caller owns. The zero value is
@@ -16,6 +17,12 @@ type Decoder struct {
 	dst  ptrace.Traces
 	peer string
 	refs []reference
+
+	// The list of tags that was read last, the most that were in one of this
+	// packet, and what makes attributes of them.
+	list     []tag
+	mostTags int
+	builder  xpdata.MapBuilder
 
 	// groups is nil unless packets may share resources; see Gatherer.
 	groups map[group]ptrace.ResourceSpans
@@ -62,6 +69,7 @@ func (d *Decoder) append(packet string, binary bool, read func(*Decoder), dst pt
 	defer func() {
 		if crash := recover(); crash != nil {
 			d.r.err = &Error{Kind: KindInternal, Offset: d.r.pos, What: fmt.Sprint(crash)}
+			d.builder = xpdata.MapBuilder{}
 		}
 		if d.r.err != nil {
 			d.rollback()
@@ -92,6 +100,12 @@ func (d *Decoder) rollback() {
 // release lets go of the packet, and of room that only an unusual packet needs.
 func (d *Decoder) release() {
 	d.r = reader{}
+	if cap(d.list) > maxKeptTags {
+		d.list = nil
+	} else {
+		clear(d.list[:d.mostTags])
+	}
+	d.mostTags = 0
 	if cap(d.refs) > maxKeptReferences {
 		d.refs = nil
 	}

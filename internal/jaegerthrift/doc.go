@@ -17,6 +17,6 @@
 //
 // The files: errors.go is what can be wrong; reader.go, compact.go, binary.go and
 // skip.go read thrift; message.go, batch.go, span.go, references.go, logs.go, tags.go,
-// fields.go and status.go know Jaeger's structs; decoder.go and gatherer.go are what
-// callers use.
+// fields.go and status.go know Jaeger's structs, and usual.go how clients write most
+// of them; decoder.go and gatherer.go are what callers use.
 package jaegerthrift

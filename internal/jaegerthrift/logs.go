@@ -39,11 +39,14 @@ func (d *Decoder) log(dst ptrace.SpanEvent) {
 	d.require(set, &logFields)
 }
 
+// eventFields reads the fields of a Log; the one called event is its name.
 func (d *Decoder) eventFields(dst ptrace.SpanEvent) {
-	attrs := dst.Attributes()
-	n := d.r.structs(smallestTag, "Log.fields")
-	attrs.Clear() // a repeated field: the last one counts
-	attrs.EnsureCapacity(min(n, maxScannedTags))
-	found := d.tags(n, attrs, ownerLog)
-	dst.SetName(found.text)
+	fields := d.tags("Log.fields")
+	name, used := "", 0
+	if at := find(fields, tagEventName); at >= 0 {
+		name, used = fields[at].stringValue(), 1
+		fields[at].used = true
+	}
+	dst.SetName(name)
+	d.attributes(fields, used, 0, dst.Attributes())
 }

@@ -76,6 +76,19 @@ func (r *reader) field(last int32) (id int32, typ wireType) {
 	if r.binary {
 		return r.binaryField()
 	}
+	if r.pos < len(r.data) {
+		head := r.data[r.pos]
+		if head == 0 {
+			r.pos++
+			return 0, typeStop
+		}
+		// The usual field: not far from the last one, of a type that exists.
+		if typ = compactTypes[head&0x0f]; head>>4 != 0 && typ != typeInvalid && typ != typeStop {
+			r.pos++
+			r.boolean = head&0x0f == compactTrue
+			return last + int32(head>>4), typ
+		}
+	}
 	return r.compactField(last)
 }
 
@@ -153,7 +166,7 @@ func (r *reader) checkSize(n int64, smallest int, what string) int {
 	case n < 0:
 		r.fail(KindNegativeSize, what, n)
 		return 0
-	case n > int64(r.remaining()/smallest):
+	case n*int64(smallest) > int64(r.remaining()): // n fits 32 bits, smallest 7
 		r.fail(KindSize, what, n)
 		return 0
 	}
@@ -171,6 +184,14 @@ func (r *reader) list(what string) (elem wireType, n int) {
 
 // structs reads the header of a list of structs and returns how many follow.
 func (r *reader) structs(smallest smallestEncoding, what string) int {
+	if !r.binary && r.pos < len(r.data) {
+		// Nearly all lists are shorter than 15 elements: one byte says it all.
+		head := r.data[r.pos]
+		if n := int(head >> 4); head&0x0f == compactStruct && n < 15 && n*smallest.compact < r.remaining() {
+			r.pos++
+			return n
+		}
+	}
 	bytes := smallest.compact
 	if r.binary {
 		bytes = smallest.binary

@@ -19,9 +19,9 @@ type spanHead struct {
 	lists                 bool
 }
 
-// spanList reads n Span structs to the end of dst. A span whose fields are all
+// readSpans reads n Span structs to the end of dst. A span whose fields are all
 // zero is left out.
-func (d *Decoder) spanList(n int, dst ptrace.SpanSlice) {
+func (d *Decoder) readSpans(n int, dst ptrace.SpanSlice) {
 	spare := false
 	for range n {
 		if d.r.err != nil {
@@ -45,9 +45,8 @@ func (d *Decoder) spanList(n int, dst ptrace.SpanSlice) {
 // span reads one Span struct and answers whether there was anything in it.
 func (d *Decoder) span(dst ptrace.Span) bool {
 	var head spanHead
-	var tags seen
 	d.refs = d.refs[:0]
-	d.spanFields(dst, &head, &tags)
+	d.spanFields(dst, &head)
 	if d.r.err != nil || (!head.lists && head == spanHead{}) {
 		return false
 	}
@@ -60,17 +59,11 @@ func (d *Decoder) span(dst ptrace.Span) bool {
 	if parent != 0 {
 		dst.SetParentSpanID(spanID(parent))
 	}
-	if tags.kind {
-		dst.SetKind(spanKind(tags.text))
-	}
-	if tags.status {
-		setStatus(dst.Attributes(), dst)
-	}
 	d.links(parent, dst.Links())
 	return true
 }
 
-func (d *Decoder) spanFields(dst ptrace.Span, head *spanHead, tags *seen) {
+func (d *Decoder) spanFields(dst ptrace.Span, head *spanHead) {
 	var id int32
 	var typ wireType
 	var set fieldSet
@@ -80,22 +73,13 @@ func (d *Decoder) spanFields(dst ptrace.Span, head *spanHead, tags *seen) {
 			break
 		}
 		switch {
+		case typ == typeI64 && head.integer(id, r):
 		case id == 5 && typ == typeString:
 			head.name = r.text()
 		case id == 7 && typ == typeI32:
 			head.flags = r.i32()
-		case typ == typeI64 && head.integer(id, r):
-		case id == 6 && typ == typeList:
+		case typ == typeList && d.spanList(id, dst):
 			head.lists = true
-			d.references()
-			continue
-		case id == 10 && typ == typeList:
-			head.lists = true
-			*tags = d.spanTags(dst.Attributes())
-			continue
-		case id == 11 && typ == typeList:
-			head.lists = true
-			d.logs(dst.Events())
 			continue
 		default:
 			r.skipField(typ)
@@ -110,30 +94,40 @@ func (d *Decoder) spanFields(dst ptrace.Span, head *spanHead, tags *seen) {
 
 // integer reads the value of an i64 field and answers whether Span has it.
 func (h *spanHead) integer(id int32, r *reader) bool {
+	var dst *int64
 	switch id {
 	case 1:
-		h.low = r.i64()
+		dst = &h.low
 	case 2:
-		h.high = r.i64()
+		dst = &h.high
 	case 3:
-		h.id = r.i64()
+		dst = &h.id
 	case 4:
-		h.parent = r.i64()
+		dst = &h.parent
 	case 8:
-		h.start = r.i64()
+		dst = &h.start
 	case 9:
-		h.duration = r.i64()
+		dst = &h.duration
+	default:
+		return false
+	}
+	*dst = r.i64()
+	return true
+}
+
+// spanList reads the value of a list field and answers whether Span has it.
+func (d *Decoder) spanList(id int32, dst ptrace.Span) bool {
+	switch id {
+	case 6:
+		d.references()
+	case 10:
+		d.spanTags(dst)
+	case 11:
+		d.logs(dst.Events())
 	default:
 		return false
 	}
 	return true
-}
-
-func (d *Decoder) spanTags(attrs pcommon.Map) seen {
-	n := d.r.structs(smallestTag, "Span.tags")
-	attrs.Clear() // a repeated field: the last one counts
-	attrs.EnsureCapacity(min(n, maxScannedTags))
-	return d.tags(n, attrs, ownerSpan)
 }
 
 func timestamp(micros int64) pcommon.Timestamp {

@@ -1,6 +1,8 @@
 package jaegerthrift
 
 import (
+	"math"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
@@ -16,163 +18,148 @@ const (
 	unknownTagType = `<Unknown Jaeger TagType "<UNSET>">`
 )
 
-// maxScannedTags is the length up to which a list of tags is put into a
-// pcommon.Map one by one. Each Put looks at all keys before it, which is the
-// fastest way for the few tags of a real span and quadratic in a hostile list;
-// longer lists go through a Go map, and their attributes have no order.
-const maxScannedTags = 128
-
-// Tags that become something other than an attribute.
 const (
-	tagSpanKind          = "span.kind"
-	tagError             = "error"
-	tagStatusCode        = "otel.status_code"
-	tagStatusDescription = "otel.status_description"
-	tagHTTPStatusCode    = "http.status_code"
-	tagHTTPStatusMessage = "http.status_message"
-	tagEventName         = "event"
+	// maxScannedTags is the length up to which a list of tags is searched from
+	// front to back for a repeated key. That is the fastest way for the few tags
+	// of a real span and quadratic in a hostile list; longer lists get an index.
+	maxScannedTags = 128
+
+	// leastTags and maxKeptTags are how many tags the decoder makes room for at
+	// least, and how many at most it keeps room for between packets.
+	leastTags   = 16
+	maxKeptTags = 1024
 )
 
-// owner says which struct a list of tags belongs to.
-type owner uint8
-
-const (
-	ownerProcess owner = iota
-	ownerSpan
-	ownerLog
-)
-
-// seen is what a list of tags held that needs work after the list.
-type seen struct {
-	hostname, version       bool // of a process
-	status, kind, eventName bool // of a span, a span, a log
-	text                    string
-}
-
-// tag is one Tag struct on its way into a map. Its strings lie in the packet.
+// tag is one Tag struct. Its strings lie in the packet.
 type tag struct {
-	key     string
-	str     string
-	long    int64
-	double  float64
-	boolean bool
-	bytes   string
-	kind    int32
-}
-
-// tags reads n Tag structs into attrs. Of tags with the same key the last one
-// wins, at the place of the first.
-func (d *Decoder) tags(n int, attrs pcommon.Map, of owner) seen {
-	var found seen
-	if n > maxScannedTags {
-		d.manyTags(n, attrs, of, &found)
-		return found
-	}
-	var t tag
-	for range n {
-		if !d.tag(&t) {
-			return found
-		}
-		if !found.takes(&t, of) {
-			put(attrs, &t)
-		}
-	}
-	return found
-}
-
-// takes notes what a tag means to its owner, and answers whether the tag is used
-// up by it.
-func (s *seen) takes(t *tag, of owner) bool {
-	switch of {
-	case ownerSpan:
-		switch t.key {
-		case tagSpanKind:
-			s.kind, s.text = true, t.stringValue()
-			return true
-		case tagError, tagStatusCode, tagHTTPStatusCode:
-			s.status = true
-		}
-	case ownerLog:
-		if t.key == tagEventName {
-			s.eventName, s.text = true, t.stringValue()
-			return true
-		}
-	case ownerProcess:
-		s.hostname = s.hostname || t.key == tagHostname
-		s.version = s.version || t.key == tagJaegerVersion
-	}
-	return false
+	key  string
+	text string // of tagString and tagBinary
+	bits uint64 // tagLong: the integer; tagDouble: IEEE 754; tagBool: 0 or 1
+	kind int32
+	used bool // it became something else than an attribute
 }
 
 // stringValue is the value as pcommon.Value.Str would answer it.
 func (t *tag) stringValue() string {
 	switch t.kind {
 	case tagString:
-		return t.str
+		return t.text
 	case tagDouble, tagBool, tagLong, tagBinary:
 		return ""
 	}
 	return unknownTagType
 }
 
-func put(attrs pcommon.Map, t *tag) {
-	switch t.kind {
-	case tagString:
-		attrs.PutStr(t.key, t.str)
-	case tagDouble:
-		attrs.PutDouble(t.key, t.double)
-	case tagBool:
-		attrs.PutBool(t.key, t.boolean)
-	case tagLong:
-		attrs.PutInt(t.key, t.long)
-	case tagBinary:
-		attrs.PutEmptyBytes(t.key).FromRaw([]byte(t.bytes))
-	default:
-		attrs.PutStr(t.key, unknownTagType)
+// isTrue says whether the value is the boolean true.
+func (t *tag) isTrue() bool { return t.kind == tagBool && t.bits != 0 }
+
+// tags reads a list of Tag structs. Of tags with the same key the last one wins,
+// at the place of the first. The list is the decoder's until the next one.
+func (d *Decoder) tags(what string) []tag {
+	n := d.r.structs(smallestTag, what)
+	if n > cap(d.list) {
+		d.list = make([]tag, 0, max(n, leastTags))
 	}
+	d.mostTags = max(d.mostTags, n)
+	if n > maxScannedTags {
+		return d.manyTags(n)
+	}
+	tags := d.list[:0]
+	for range n {
+		last := len(tags)
+		tags = tags[:last+1]
+		if !d.tag(&tags[last]) {
+			return nil
+		}
+		if first := find(tags[:last], tags[last].key); first >= 0 {
+			tags[first] = tags[last]
+			tags = tags[:last]
+		}
+	}
+	return tags
 }
 
 // manyTags is tags for long lists.
-func (d *Decoder) manyTags(n int, attrs pcommon.Map, of owner, found *seen) {
-	values := make(map[string]any, n+attrs.Len())
-	for key, value := range attrs.All() {
-		values[key] = value.AsRaw()
-	}
-	var t tag
+func (d *Decoder) manyTags(n int) []tag {
+	index := make(map[string]int, n)
+	tags := d.list[:0]
 	for range n {
-		if !d.tag(&t) {
-			return
+		last := len(tags)
+		tags = tags[:last+1]
+		if !d.tag(&tags[last]) {
+			return nil
 		}
-		if !found.takes(&t, of) {
-			values[t.key] = t.raw()
+		if first, ok := index[tags[last].key]; ok {
+			tags[first] = tags[last]
+			tags = tags[:last]
+		} else {
+			index[tags[last].key] = last
 		}
 	}
-	// FromRaw fails only on types that raw does not return.
-	_ = attrs.FromRaw(values)
+	return tags
 }
 
-func (t *tag) raw() any {
+// find returns the index of the tag with a key, or -1.
+func find(tags []tag, key string) int {
+	for i := range tags {
+		if tags[i].key == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// attributes makes the tags that are not used the content of dst, with room for
+// spare more. It replaces what dst had.
+func (d *Decoder) attributes(tags []tag, used, spare int, dst pcommon.Map) {
+	d.builder.EnsureCapacity(len(tags) - used + spare)
+	for i := range tags {
+		if t := &tags[i]; !t.used {
+			t.put(d.builder.AppendEmpty(t.key))
+		}
+	}
+	d.builder.UnsafeIntoMap(dst)
+}
+
+// put sets an empty value.
+func (t *tag) put(value pcommon.Value) {
 	switch t.kind {
 	case tagString:
-		return t.str
+		value.SetStr(t.text)
 	case tagDouble:
-		return t.double
+		value.SetDouble(math.Float64frombits(t.bits))
 	case tagBool:
-		return t.boolean
+		value.SetBool(t.bits != 0)
 	case tagLong:
-		return t.long
+		value.SetInt(int64(t.bits))
 	case tagBinary:
-		return []byte(t.bytes)
+		value.SetEmptyBytes().FromRaw([]byte(t.text))
+	default:
+		value.SetStr(unknownTagType)
 	}
-	return unknownTagType
 }
 
 // tag reads one Tag struct and answers whether it is valid.
 func (d *Decoder) tag(t *tag) bool {
-	*t = tag{}
+	var usual bool
+	if d.r.binary {
+		usual = d.r.usualBinaryTag(t)
+	} else {
+		usual = d.r.usualCompactTag(t)
+	}
+	return usual || d.anyTag(t)
+}
+
+// anyTag reads a Tag with its fields in any order, any number of them.
+func (d *Decoder) anyTag(t *tag) bool {
 	var id int32
 	var typ wireType
 	var set fieldSet
+	var text, data string
+	var double float64
+	var boolean bool
+	var long int64
+	*t = tag{}
 	r := &d.r
 	for {
 		if id, typ = r.field(id); typ == typeStop {
@@ -186,21 +173,35 @@ func (d *Decoder) tag(t *tag) bool {
 			t.kind = r.i32()
 			set |= 1 << 2
 		case id == 3 && typ == typeString:
-			t.str = r.text()
+			text = r.text()
 		case id == 4 && typ == typeDouble:
-			t.double = r.double()
+			double = r.double()
 		case id == 5 && typ == typeBool:
-			t.boolean = r.boolField()
+			boolean = r.boolField()
 		case id == 6 && typ == typeI64:
-			t.long = r.i64()
+			long = r.i64()
 		case id == 7 && typ == typeString:
-			t.bytes = r.text()
+			data = r.text()
 		default:
 			r.skipField(typ)
 		}
 	}
 	if set != tagFields.fields {
 		d.require(set, &tagFields)
+	}
+	switch t.kind {
+	case tagString:
+		t.text = text
+	case tagDouble:
+		t.bits = math.Float64bits(double)
+	case tagBool:
+		if boolean {
+			t.bits = 1
+		}
+	case tagLong:
+		t.bits = uint64(long)
+	case tagBinary:
+		t.text = data
 	}
 	return r.err == nil
 }
