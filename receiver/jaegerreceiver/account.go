@@ -3,6 +3,7 @@ package jaegerreceiver
 import (
 	"context"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
@@ -13,9 +14,13 @@ import (
 const (
 	protocolCompact = "thrift_compact"
 	protocolBinary  = "thrift_binary"
+	protocolZipkin  = "zipkin_compact"
 	protocolHTTP    = "thrift_http"
 	protocolGRPC    = "grpc"
 )
+
+// peerAttribute names the address that a resource's spans came from.
+const peerAttribute = "network.peer.address"
 
 // reason says why a packet was dropped. The set is closed.
 type reason int
@@ -43,14 +48,19 @@ type account struct {
 	reasons   [reasons][]metric.AddOption
 }
 
-func newAccount(telemetry *metadata.TelemetryBuilder, protocol string) *account {
-	name := attribute.String("protocol", protocol)
+// receiverAttribute tells the receivers of a process apart.
+func receiverAttribute(id component.ID) attribute.KeyValue {
+	return attribute.String("receiver", id.String())
+}
+
+func newAccount(telemetry *metadata.TelemetryBuilder, receiver component.ID, protocol string) *account {
+	id, name := receiverAttribute(receiver), attribute.String("protocol", protocol)
 	set := func(attrs ...attribute.KeyValue) []metric.AddOption {
 		return []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
 	}
-	a := &account{telemetry: telemetry, protocol: set(name)}
+	a := &account{telemetry: telemetry, protocol: set(id, name)}
 	for r := range reasons {
-		a.reasons[r] = set(name, attribute.String("reason", r.String()))
+		a.reasons[r] = set(id, name, attribute.String("reason", r.String()))
 	}
 	return a
 }

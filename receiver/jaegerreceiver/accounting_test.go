@@ -9,6 +9,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/governor-project/governor/receiver/jaegerreceiver/internal/metadata"
 )
 
 // block holds the next component until the test lets go or the receiver gives up.
@@ -167,4 +173,30 @@ func TestShutdownGivesUpAndCountsWhatIsLeft(t *testing.T) {
 	assert.Positive(t, r.dropped(t, reasonShutdown))
 	assert.Equal(t, sent, r.dropped(t, reasonShutdown)+r.dropped(t, reasonKernel))
 	assert.Zero(t, r.servers[protocolCompact].(*udpServer).queue.size())
+}
+
+func TestReceiversOfAProcessAreToldApartInMetrics(t *testing.T) {
+	telemetry := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, telemetry.Shutdown(context.Background())) })
+	packet := message(t, protocolCompact, "shop", 1)
+	var rigs []*rig
+	for _, id := range []component.ID{component.NewID(metadata.Type), component.NewIDWithName(metadata.Type, "bridge")} {
+		set := receivertest.NewNopSettings(metadata.Type)
+		set.ID, set.TelemetrySettings = id, telemetry.NewTelemetrySettings()
+		r, err := newReceiver(quick(protocolCompact, nil), set, &sink{})
+		require.NoError(t, err)
+		require.NoError(t, r.Start(context.Background(), componenttest.NewNopHost()))
+		rigs = append(rigs, &rig{r, telemetry})
+	}
+	send(t, dial(t, rigs[0].at(protocolCompact)), packet)
+	send(t, dial(t, rigs[1].at(protocolCompact)), packet, packet)
+	rigs[0].settle(t, 3)
+	assert.Equal(t, 1, rigs[0].count(t, "packets_accepted", "receiver", "jaeger"))
+	assert.Equal(t, 2, rigs[0].count(t, "packets_accepted", "receiver", "jaeger/bridge"))
+	queues, err := telemetry.GetMetric("otelcol_receiver_jaeger_queue_bytes")
+	require.NoError(t, err)
+	assert.Len(t, queues.Data.(metricdata.Gauge[int64]).DataPoints, 2)
+	for _, r := range rigs {
+		r.stop(t)
+	}
 }

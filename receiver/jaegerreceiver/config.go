@@ -17,6 +17,7 @@ const (
 	// maxDatagram is the largest UDP payload over IPv4 (65535 less both headers).
 	maxDatagram = 65507
 	maxWorkers  = 256
+	maxSockets  = 64
 	maxPort     = 65535
 	maxSetting  = 1 << 30
 	maxInterval = time.Second
@@ -44,6 +45,7 @@ type Config struct {
 type Protocols struct {
 	ThriftCompact configoptional.Optional[UDPConfig]               `mapstructure:"thrift_compact"`
 	ThriftBinary  configoptional.Optional[UDPConfig]               `mapstructure:"thrift_binary"`
+	ZipkinCompact configoptional.Optional[UDPConfig]               `mapstructure:"zipkin_compact"`
 	ThriftHTTP    configoptional.Optional[confighttp.ServerConfig] `mapstructure:"thrift_http"`
 	GRPC          configoptional.Optional[configgrpc.ServerConfig] `mapstructure:"grpc"`
 
@@ -51,7 +53,7 @@ type Protocols struct {
 	_ struct{}
 }
 
-// UDPConfig is one UDP socket with its queue.
+// UDPConfig is one UDP address with its sockets and its queue.
 type UDPConfig struct {
 	// Endpoint is the host:port to listen on.
 	Endpoint string `mapstructure:"endpoint"`
@@ -63,7 +65,11 @@ type UDPConfig struct {
 	MaxPacketSize int `mapstructure:"max_packet_size"`
 	// Workers is the number of goroutines that decode and deliver.
 	Workers int `mapstructure:"workers"`
-	// SocketBufferSize is the kernel's receive buffer in bytes; 0 keeps its default.
+	// Sockets is the number of sockets on the address, each with its own reader
+	// and receive buffer. The kernel gives all packets of a sender to the same one.
+	Sockets int `mapstructure:"sockets"`
+	// SocketBufferSize is the receive buffer of each socket in bytes; 0 keeps the
+	// kernel's default.
 	SocketBufferSize int `mapstructure:"socket_buffer_size"`
 
 	// prevent unkeyed literal initialization
@@ -98,14 +104,17 @@ type RetryConfig struct {
 func (c *Config) Validate() error {
 	p := &c.Protocols
 	var errs []error
-	if !p.ThriftCompact.HasValue() && !p.ThriftBinary.HasValue() && !p.ThriftHTTP.HasValue() && !p.GRPC.HasValue() {
-		errs = append(errs, errors.New("protocols: none is given; give at least one of thrift_compact, thrift_binary, thrift_http, grpc"))
+	if !p.ThriftCompact.HasValue() && !p.ThriftBinary.HasValue() && !p.ZipkinCompact.HasValue() && !p.ThriftHTTP.HasValue() && !p.GRPC.HasValue() {
+		errs = append(errs, errors.New("protocols: none is given; give at least one of thrift_compact, thrift_binary, zipkin_compact, thrift_http, grpc"))
 	}
 	if p.ThriftCompact.HasValue() {
 		errs = append(errs, p.ThriftCompact.Get().check("protocols::thrift_compact"))
 	}
 	if p.ThriftBinary.HasValue() {
 		errs = append(errs, p.ThriftBinary.Get().check("protocols::thrift_binary"))
+	}
+	if p.ZipkinCompact.HasValue() {
+		errs = append(errs, p.ZipkinCompact.Get().check("protocols::zipkin_compact"))
 	}
 	if p.ThriftHTTP.HasValue() {
 		errs = append(errs, checkEndpoint("protocols::thrift_http", p.ThriftHTTP.Get().NetAddr.Endpoint))
@@ -132,6 +141,7 @@ func (c *UDPConfig) check(key string) error {
 	// The largest packet must fit into an empty queue.
 	bounds("queue_bytes", c.QueueBytes, max(0, c.MaxPacketSize)+packetOverhead, maxSetting)
 	bounds("workers", c.Workers, 1, maxWorkers)
+	bounds("sockets", c.Sockets, 1, maxSockets)
 	bounds("socket_buffer_size", c.SocketBufferSize, 0, maxSetting)
 	return errors.Join(errs...)
 }

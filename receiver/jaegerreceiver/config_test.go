@@ -35,10 +35,11 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	p := cfg.Protocols
 	assert.False(t, p.ThriftBinary.HasValue(), "a protocol that is not mentioned is off")
+	assert.False(t, p.ZipkinCompact.HasValue())
 	assert.False(t, p.ThriftHTTP.HasValue())
 	assert.False(t, p.GRPC.HasValue())
 	assert.Equal(t, UDPConfig{
-		Endpoint: "localhost:6831", QueueBytes: 32 << 20, MaxPacketSize: 65000, Workers: 2, SocketBufferSize: 8 << 20,
+		Endpoint: "localhost:6831", QueueBytes: 32 << 20, MaxPacketSize: 65000, Workers: 2, Sockets: 2, SocketBufferSize: 8 << 20,
 	}, *p.ThriftCompact.Get())
 	assert.True(t, cfg.PeerAddress)
 	assert.Equal(t, FlushConfig{Interval: 5 * time.Millisecond, MaxSpans: 1024}, cfg.Flush)
@@ -48,12 +49,13 @@ func TestDefaults(t *testing.T) {
 
 func TestDefaultEndpoints(t *testing.T) {
 	cfg, err := load(t, confmap.NewFromStringMap(map[string]any{"protocols": map[string]any{
-		"thrift_compact": nil, "thrift_binary": nil, "thrift_http": nil, "grpc": nil,
+		"thrift_compact": nil, "thrift_binary": nil, "zipkin_compact": nil, "thrift_http": nil, "grpc": nil,
 	}}))
 	require.NoError(t, err)
 	p := cfg.Protocols
 	assert.Equal(t, "localhost:6831", p.ThriftCompact.Get().Endpoint)
 	assert.Equal(t, "localhost:6832", p.ThriftBinary.Get().Endpoint)
+	assert.Equal(t, "localhost:5775", p.ZipkinCompact.Get().Endpoint)
 	assert.Equal(t, "localhost:14268", p.ThriftHTTP.Get().NetAddr.Endpoint)
 	assert.Equal(t, "localhost:14250", p.GRPC.Get().NetAddr.Endpoint)
 }
@@ -63,9 +65,10 @@ func TestEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	p := cfg.Protocols
 	assert.Equal(t, UDPConfig{
-		Endpoint: "172.17.0.1:6831", QueueSize: 1000, QueueBytes: 1 << 20, MaxPacketSize: 65000, Workers: 10, SocketBufferSize: 4 << 20,
+		Endpoint: "172.17.0.1:6831", QueueSize: 1000, QueueBytes: 1 << 20, MaxPacketSize: 65000, Workers: 10, Sockets: 4, SocketBufferSize: 4 << 20,
 	}, *p.ThriftCompact.Get())
 	assert.Equal(t, "localhost:7832", p.ThriftBinary.Get().Endpoint)
+	assert.Equal(t, "localhost:7775", p.ZipkinCompact.Get().Endpoint)
 	assert.Equal(t, int64(1<<20), p.ThriftHTTP.Get().MaxRequestBodySize)
 	assert.Equal(t, 8, p.GRPC.Get().MaxRecvMsgSizeMiB)
 	assert.False(t, cfg.PeerAddress)
@@ -77,16 +80,17 @@ func TestEveryKey(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	for name, want := range map[string]string{
 		"unknown_key":       "decoding failed due to the following error(s):\n\n'protocols.thrift_compact' decoding failed due to the following error(s):\n\n'jaegerreceiver.UDPConfig' has invalid keys: queue",
-		"unknown_protocol":  "decoding failed due to the following error(s):\n\n'protocols' has invalid keys: zipkin_compact",
+		"unknown_protocol":  "decoding failed due to the following error(s):\n\n'protocols' has invalid keys: zipkin_http",
 		"unknown_top_level": "decoding failed due to the following error(s):\n\n'jaegerreceiver.Config' has invalid keys: remote_sampling",
-		"no_protocol":       "protocols: none is given; give at least one of thrift_compact, thrift_binary, thrift_http, grpc",
-		"empty_protocols":   "protocols: none is given; give at least one of thrift_compact, thrift_binary, thrift_http, grpc",
+		"no_protocol":       "protocols: none is given; give at least one of thrift_compact, thrift_binary, zipkin_compact, thrift_http, grpc",
+		"empty_protocols":   "protocols: none is given; give at least one of thrift_compact, thrift_binary, zipkin_compact, thrift_http, grpc",
 		"no_port":           "protocols::thrift_compact::endpoint: \"localhost\": must be host:port",
 		"bad_port":          "protocols::thrift_binary::endpoint: \"localhost:70000\": the port must be a number from 0 to 65535",
 		"bad_http_port":     "protocols::thrift_http::endpoint: \"localhost:http\": the port must be a number from 0 to 65535",
 		"bad_grpc_endpoint": "protocols::grpc::endpoint: \"localhost\": must be host:port",
 		"packet_size":       "protocols::thrift_compact::max_packet_size: 70000: must be from 1 to 65507",
 		"workers":           "protocols::thrift_compact::workers: 0: must be from 1 to 256",
+		"sockets":           "protocols::zipkin_compact::sockets: 65: must be from 1 to 64",
 		"queue_size":        "protocols::thrift_compact::queue_size: -1: must be from 0 to 1073741824",
 		"queue_bytes":       "protocols::thrift_compact::queue_bytes: 1000: must be from 65064 to 1073741824",
 		"socket_buffer":     "protocols::thrift_compact::socket_buffer_size: -1: must be from 0 to 1073741824",

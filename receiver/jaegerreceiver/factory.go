@@ -19,6 +19,7 @@ import (
 const (
 	defaultCompactEndpoint = "localhost:6831"
 	defaultBinaryEndpoint  = "localhost:6832"
+	defaultZipkinEndpoint  = "localhost:5775"
 	defaultHTTPEndpoint    = "localhost:14268"
 	defaultGRPCEndpoint    = "localhost:14250"
 
@@ -31,6 +32,8 @@ const (
 	defaultSocketBuffer = 8 << 20
 	// defaultWorkers: one decodes while another waits for the next component.
 	defaultWorkers = 2
+	// defaultSockets: two cores can read.
+	defaultSockets = 2
 
 	// defaultFlushInterval is small against any latency target and large against
 	// what a call into the pipeline costs.
@@ -58,6 +61,7 @@ func createDefaultConfig() component.Config {
 		Protocols: Protocols{
 			ThriftCompact: configoptional.Default(defaultUDP(defaultCompactEndpoint)),
 			ThriftBinary:  configoptional.Default(defaultUDP(defaultBinaryEndpoint)),
+			ZipkinCompact: configoptional.Default(defaultUDP(defaultZipkinEndpoint)),
 			ThriftHTTP:    configoptional.Default(http),
 			GRPC:          configoptional.Default(grpc),
 		},
@@ -74,6 +78,7 @@ func defaultUDP(endpoint string) UDPConfig {
 		QueueBytes:       defaultQueueBytes,
 		MaxPacketSize:    defaultMaxPacketSize,
 		Workers:          defaultWorkers,
+		Sockets:          defaultSockets,
 		SocketBufferSize: defaultSocketBuffer,
 	}
 }

@@ -85,7 +85,7 @@ func (s *grpcServer) PostSpans(ctx context.Context, request *api_v2.PostSpansReq
 	}
 	if peer := s.deliver.peerOf(ctx); peer != "" {
 		for _, rs := range traces.ResourceSpans().All() {
-			rs.Resource().Attributes().PutStr("network.peer.address", peer)
+			rs.Resource().Attributes().PutStr(peerAttribute, peer)
 		}
 	}
 	if err := s.deliver.once(ctx, traces); err != nil {

@@ -90,6 +90,8 @@ func quick(protocol string, change func(*UDPConfig)) *Config {
 		cfg.Protocols.ThriftCompact = configoptional.Some(udp)
 	case protocolBinary:
 		cfg.Protocols.ThriftBinary = configoptional.Some(udp)
+	case protocolZipkin:
+		cfg.Protocols.ZipkinCompact = configoptional.Some(udp)
 	case protocolHTTP:
 		http := confighttp.NewDefaultServerConfig()
 		http.NetAddr.Endpoint = "127.0.0.1:0"

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 
+	"go.uber.org/zap"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
@@ -15,34 +16,55 @@ const (
 	maxPeers = 4096
 )
 
+// The packets' room is outside the Go heap: most of it is never touched, and the
+// heap's limits should not count it.
+func packetRoom(size int) (room []byte, free func() error) {
+	room, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return make([]byte, size), func() error { return nil }
+	}
+	return room, func() error { return unix.Munmap(room) }
+}
+
 // intake is the reader's room: packets on their way from the socket to the queue.
 // It belongs to the reader's goroutine.
 type intake struct {
 	server   *udpServer
+	socket   *udpSocket
 	messages []ipv4.Message
 	peers    map[netip.Addr]string
 	packets  []packet
+	free     func() error
 
 	// Counts since the last push.
 	received, bytes, oversized int
 }
 
-func newIntake(s *udpServer) *intake {
+func newIntake(s *udpServer, socket *udpSocket) *intake {
+	// One byte more than allowed tells a packet that is too large from one that
+	// just fits.
+	size := s.cfg.MaxPacketSize + 1
+	room, free := packetRoom(readBatch * size)
 	messages := make([]ipv4.Message, readBatch)
 	for i := range messages {
-		// One byte more than allowed tells a packet that is too large from one
-		// that just fits.
-		messages[i].Buffers = [][]byte{make([]byte, s.cfg.MaxPacketSize+1)}
+		messages[i].Buffers = [][]byte{room[i*size : (i+1)*size]}
 	}
 	return &intake{
-		server: s, messages: messages, peers: map[netip.Addr]string{},
-		packets: make([]packet, 0, chunkPackets),
+		server: s, socket: socket, messages: messages, peers: map[netip.Addr]string{},
+		packets: make([]packet, 0, chunkPackets), free: free,
+	}
+}
+
+// close gives back the room; nothing can be read afterwards.
+func (in *intake) close() {
+	if err := in.free(); err != nil {
+		in.server.logger.Warn("cannot free the room for packets", zap.Error(err))
 	}
 }
 
 // read takes what one system call returns; flags 0 waits for the first packet.
 func (in *intake) read(flags int) (int, error) {
-	n, err := in.server.socket.batch.ReadBatch(in.messages, flags)
+	n, err := in.socket.batch.ReadBatch(in.messages, flags)
 	if err != nil {
 		return 0, err
 	}

@@ -20,7 +20,7 @@ type packet struct {
 
 func (p packet) cost() int { return len(p.data) + packetOverhead }
 
-// queue holds packets between one reader and several workers. Its bound covers
+// queue holds packets between the readers of an address and its workers. Its bound covers
 // what workers have taken and not yet released, so that a slow next component
 // fills it. Nobody polls: workers are woken when the queue stops being empty,
 // and once more when there is enough for a flush.

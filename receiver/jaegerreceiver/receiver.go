@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/governor-project/governor/internal/jaegerthrift"
 	"github.com/governor-project/governor/receiver/jaegerreceiver/internal/metadata"
 )
 
@@ -66,12 +65,17 @@ func (r *jaegerReceiver) Start(ctx context.Context, host component.Host) error {
 func (r *jaegerReceiver) bind(ctx context.Context, host component.Host) error {
 	p := &r.cfg.Protocols
 	if p.ThriftCompact.HasValue() {
-		if err := r.bindUDP(ctx, protocolCompact, *p.ThriftCompact.Get(), (*jaegerthrift.Gatherer).AppendCompact); err != nil {
+		if err := r.bindUDP(ctx, protocolCompact, *p.ThriftCompact.Get(), newCompactGatherer); err != nil {
 			return err
 		}
 	}
 	if p.ThriftBinary.HasValue() {
-		if err := r.bindUDP(ctx, protocolBinary, *p.ThriftBinary.Get(), (*jaegerthrift.Gatherer).AppendBinary); err != nil {
+		if err := r.bindUDP(ctx, protocolBinary, *p.ThriftBinary.Get(), newBinaryGatherer); err != nil {
+			return err
+		}
+	}
+	if p.ZipkinCompact.HasValue() {
+		if err := r.bindUDP(ctx, protocolZipkin, *p.ZipkinCompact.Get(), newZipkinGatherer); err != nil {
 			return err
 		}
 	}
@@ -86,12 +90,12 @@ func (r *jaegerReceiver) bind(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-func (r *jaegerReceiver) bindUDP(ctx context.Context, protocol string, cfg UDPConfig, decode appender) error {
+func (r *jaegerReceiver) bindUDP(ctx context.Context, protocol string, cfg UDPConfig, gatherers func() gatherer) error {
 	deliver, err := r.newDelivery(protocol, "udp")
 	if err != nil {
 		return err
 	}
-	s, err := bindUDP(ctx, protocol, cfg, decode, deliver, r.set.Logger)
+	s, err := bindUDP(ctx, protocol, cfg, gatherers, deliver, r.set.Logger)
 	if err != nil {
 		return err
 	}
@@ -107,7 +111,7 @@ func (r *jaegerReceiver) newDelivery(protocol, transport string) (*delivery, err
 		return nil, fmt.Errorf("%s: %w", protocol, err)
 	}
 	return &delivery{
-		protocol: protocol, next: r.next, report: report, account: newAccount(r.telemetry, protocol),
+		protocol: protocol, next: r.next, report: report, account: newAccount(r.telemetry, r.set.ID, protocol),
 		flush: r.cfg.Flush, retry: r.cfg.Retry, peerAddress: r.cfg.PeerAddress, logger: r.set.Logger,
 	}, nil
 }
@@ -116,7 +120,7 @@ func (r *jaegerReceiver) newDelivery(protocol, transport string) (*delivery, err
 func (r *jaegerReceiver) observeQueues(_ context.Context, observer metric.Int64Observer) error {
 	for protocol, s := range r.servers {
 		if udp, ok := s.(*udpServer); ok {
-			observer.Observe(int64(udp.queue.size()), metric.WithAttributes(attribute.String("protocol", protocol)))
+			observer.Observe(int64(udp.queue.size()), metric.WithAttributes(receiverAttribute(r.set.ID), attribute.String("protocol", protocol)))
 		}
 	}
 	return nil

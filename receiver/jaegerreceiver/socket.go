@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// udpSocket is a bound UDP socket. One goroutine reads it.
+// udpSocket is one of the bound UDP sockets of an address. One goroutine reads it.
 type udpSocket struct {
 	conn  *net.UDPConn
 	batch *ipv4.PacketConn
@@ -25,10 +25,57 @@ type udpSocket struct {
 	drops  uint32 // the kernel's counter when it was last read
 }
 
-// listenUDP binds endpoint with a receive buffer of about bufferSize bytes.
-func listenUDP(ctx context.Context, endpoint string, bufferSize int) (*udpSocket, error) {
+// listenUDP binds so many sockets to endpoint, each with a receive buffer of about
+// bufferSize bytes. The kernel spreads senders over them.
+//
+// The first one is bound without SO_REUSEPORT, so that it fails when anybody is on
+// the address, even with that option. It gets the option when it is bound, and
+// then the others may join it. A socket of a process of the same user that sets
+// the option itself could join too; nothing in the kernel tells it apart.
+func listenUDP(ctx context.Context, endpoint string, n, bufferSize int) (sockets []*udpSocket, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll(sockets))
+			sockets = nil
+		}
+	}()
+	for i := range n {
+		socket, err := bindSocket(ctx, endpoint, i > 0, bufferSize)
+		if err != nil {
+			return sockets, err
+		}
+		sockets = append(sockets, socket)
+		if i == 0 && n > 1 {
+			if err := socket.control(share); err != nil {
+				return sockets, fmt.Errorf("set SO_REUSEPORT: %w", err)
+			}
+			endpoint = socket.conn.LocalAddr().String() // port 0 has become a real one
+		}
+	}
+	return sockets, nil
+}
+
+// share lets further sockets with the same option bind to the same address.
+func share(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }
+
+func closeAll(sockets []*udpSocket) error {
+	var errs []error
+	for _, s := range sockets {
+		errs = append(errs, s.conn.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func bindSocket(ctx context.Context, endpoint string, shared bool, bufferSize int) (*udpSocket, error) {
 	listener := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		return raw.Control(func(fd uintptr) { askBuffer(int(fd), bufferSize) })
+		var inner error
+		err := raw.Control(func(fd uintptr) {
+			askBuffer(int(fd), bufferSize)
+			if shared {
+				inner = share(int(fd))
+			}
+		})
+		return errors.Join(err, inner)
 	}}
 	bound, err := listener.ListenPacket(ctx, "udp", endpoint)
 	if err != nil {

@@ -10,61 +10,59 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/governor-project/governor/internal/jaegerthrift"
 )
 
 // readErrorPause keeps a failing socket from spinning.
 const readErrorPause = 100 * time.Millisecond
 
-// appender adds one packet of a peer to what is being gathered.
-type appender func(g *jaegerthrift.Gatherer, data, peer string) (spans int, err error)
-
-// udpServer owns one socket, its reader, its queue and its workers.
+// udpServer owns the sockets of one address, a reader for each, the queue that
+// the readers fill and the workers that empty it.
 type udpServer struct {
-	protocol string
-	cfg      UDPConfig
-	socket   *udpSocket
-	queue    *queue
-	deliver  *delivery
-	decode   appender
-	logger   *zap.Logger
+	protocol  string
+	cfg       UDPConfig
+	sockets   []*udpSocket
+	queue     *queue
+	deliver   *delivery
+	gatherers func() gatherer
+	logger    *zap.Logger
 
 	// pause is how long packets gather in the kernel.
 	pause time.Duration
 
 	stopping atomic.Bool
-	reader   sync.WaitGroup
+	readers  sync.WaitGroup
 	workers  sync.WaitGroup
 	// abandon ends what workers are doing when the time to drain is over.
 	abandon context.CancelFunc
 }
 
-// bindUDP binds the socket and starts nothing.
-func bindUDP(ctx context.Context, protocol string, cfg UDPConfig, decode appender, deliver *delivery, logger *zap.Logger) (*udpServer, error) {
-	socket, err := listenUDP(ctx, cfg.Endpoint, cfg.SocketBufferSize)
+// bindUDP binds the sockets and starts nothing.
+func bindUDP(ctx context.Context, protocol string, cfg UDPConfig, gatherers func() gatherer, deliver *delivery, logger *zap.Logger) (*udpServer, error) {
+	sockets, err := listenUDP(ctx, cfg.Endpoint, cfg.Sockets, cfg.SocketBufferSize)
 	if err != nil {
 		return nil, fmt.Errorf("%s: listen on udp %s: %w", protocol, cfg.Endpoint, err)
 	}
 	return &udpServer{
-		pause:    min(deliver.flush.Interval, socket.safePause()),
-		protocol: protocol, cfg: cfg, socket: socket, decode: decode, deliver: deliver,
+		pause:    min(deliver.flush.Interval, sockets[0].safePause()),
+		protocol: protocol, cfg: cfg, sockets: sockets, gatherers: gatherers, deliver: deliver,
 		queue:  newQueue(cfg.QueueBytes, cfg.QueueSize),
-		logger: logger.With(zap.String("protocol", protocol), zap.Stringer("address", socket.conn.LocalAddr())),
+		logger: logger.With(zap.String("protocol", protocol), zap.Stringer("address", sockets[0].conn.LocalAddr())),
 	}, nil
 }
 
-func (s *udpServer) address() net.Addr { return s.socket.conn.LocalAddr() }
+func (s *udpServer) address() net.Addr { return s.sockets[0].conn.LocalAddr() }
 
-func (s *udpServer) unbind() error { return s.socket.conn.Close() }
+func (s *udpServer) unbind() error { return closeAll(s.sockets) }
 
 func (s *udpServer) start() {
-	s.logger.Info("receiving", zap.Int("receive_buffer_asked", s.cfg.SocketBufferSize), zap.Int("receive_buffer_given", s.socket.buffer))
+	given := s.sockets[0].buffer
+	s.logger.Info("receiving", zap.Int("sockets", len(s.sockets)),
+		zap.Int("receive_buffer_asked", s.cfg.SocketBufferSize), zap.Int("receive_buffer_given", given))
 	// The kernel reports twice what it was asked for.
-	if s.socket.buffer < s.cfg.SocketBufferSize {
+	if given < s.cfg.SocketBufferSize {
 		s.logger.Warn("the kernel gave a smaller receive buffer than asked for, packets of a burst may be lost; "+
 			"raise net.core.rmem_max (sysctl) or give the process CAP_NET_ADMIN",
-			zap.Int("receive_buffer_asked", s.cfg.SocketBufferSize), zap.Int("receive_buffer_given", s.socket.buffer))
+			zap.Int("receive_buffer_asked", s.cfg.SocketBufferSize), zap.Int("receive_buffer_given", given))
 	}
 	// Not the context of Start: that one ends when Start returns.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -73,16 +71,19 @@ func (s *udpServer) start() {
 		w := newWorker(s)
 		s.workers.Go(func() { w.run(ctx) })
 	}
-	s.reader.Go(s.read)
+	for _, socket := range s.sockets {
+		s.readers.Go(func() { s.read(socket) })
+	}
 }
 
-// read moves packets from the socket to the queue until the server stops, and
+// read moves packets from one socket to the queue until the server stops, and
 // then what is still in the socket.
 //
 // After the first packet it lets others gather in the kernel and takes them all
 // at once: being woken costs more than a packet.
-func (s *udpServer) read() {
-	in := newIntake(s)
+func (s *udpServer) read(socket *udpSocket) {
+	in := newIntake(s, socket)
+	defer in.close()
 	for {
 		n, err := in.read(0)
 		switch {
@@ -92,7 +93,7 @@ func (s *udpServer) read() {
 			}
 			in.drain()
 			in.push()
-			s.deliver.account.dropped(s.socket.newDrops(), reasonKernel)
+			s.deliver.account.dropped(socket.newDrops(), reasonKernel)
 		case s.stopping.Load():
 			s.empty(in)
 			return
@@ -105,14 +106,14 @@ func (s *udpServer) read() {
 	}
 }
 
-// empty takes what the socket holds at the end. The kernel takes nothing more
+// empty takes what a socket holds at the end. The kernel takes nothing more
 // from here on, so that an endless stream cannot hold up a shutdown.
 func (s *udpServer) empty(in *intake) {
-	if err := s.socket.deafen(); err != nil {
+	if err := in.socket.deafen(); err != nil {
 		s.logger.Warn("the socket goes on receiving while it is being emptied", zap.Error(err))
 	}
-	s.deliver.account.dropped(s.socket.newDrops(), reasonKernel)
-	if err := s.socket.conn.SetReadDeadline(time.Time{}); err != nil {
+	s.deliver.account.dropped(in.socket.newDrops(), reasonKernel)
+	if err := in.socket.conn.SetReadDeadline(time.Time{}); err != nil {
 		s.logger.Warn("packets in the socket are lost", zap.Error(err))
 		return
 	}
@@ -120,12 +121,15 @@ func (s *udpServer) empty(in *intake) {
 	in.push()
 }
 
-// shutdown empties the socket, then the queue, until ctx ends. What is left then
+// shutdown empties the sockets, then the queue, until ctx ends. What is left then
 // is counted.
 func (s *udpServer) shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
-	err := s.socket.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the reader
-	s.reader.Wait()
+	var errs []error
+	for _, socket := range s.sockets {
+		errs = append(errs, socket.conn.SetReadDeadline(time.Unix(1, 0))) // wakes the reader
+	}
+	s.readers.Wait()
 	s.queue.close()
 	finished := make(chan struct{})
 	go func() {
@@ -142,6 +146,8 @@ func (s *udpServer) shutdown(ctx context.Context) error {
 		s.logger.Warn("shut down before everything received was delivered", zap.Int("packets_in_queue", left))
 	}
 	s.abandon()
-	s.deliver.account.dropped(s.socket.newDrops(), reasonShutdown)
-	return errors.Join(err, s.socket.conn.Close())
+	for _, socket := range s.sockets {
+		s.deliver.account.dropped(socket.newDrops(), reasonShutdown)
+	}
+	return errors.Join(append(errs, closeAll(s.sockets))...)
 }

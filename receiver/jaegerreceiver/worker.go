@@ -7,8 +7,6 @@ import (
 
 	"go.opentelemetry.io/collector/client"
 	"go.uber.org/zap"
-
-	"github.com/governor-project/governor/internal/jaegerthrift"
 )
 
 // maxFlushPackets bounds a flush of packets that hold few or no spans.
@@ -22,7 +20,7 @@ type worker struct {
 	maxSpans int
 	named    bool // packets get their peer's address
 
-	gatherer *jaegerthrift.Gatherer
+	gatherer gatherer
 	chunk    []packet
 	timer    *time.Timer
 
@@ -36,7 +34,7 @@ func newWorker(s *udpServer) *worker {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	return &worker{
-		server: s, timer: timer, gatherer: jaegerthrift.NewGatherer(),
+		server: s, timer: timer, gatherer: s.gatherers(),
 		interval: s.deliver.flush.Interval - s.pause, maxSpans: s.deliver.flush.MaxSpans, named: s.deliver.peerAddress,
 		chunk: make([]packet, 0, chunkPackets),
 	}
@@ -88,9 +86,9 @@ func (w *worker) decode(ctx context.Context, chunk []packet) {
 		if w.named {
 			resource = p.peer
 		}
-		if _, err := w.server.decode(w.gatherer, p.data, resource); err != nil {
+		if err := w.gatherer.add(p.data, resource); err != nil {
 			undecodable++
-			w.server.deliver.complain("packet dropped, it is not a Jaeger batch", zap.Error(err), zap.String("peer", p.peer))
+			w.server.deliver.complain("packet dropped, it is not a batch of this protocol", zap.Error(err), zap.String("peer", p.peer))
 		}
 		if w.gatherer.Spans() >= w.maxSpans || w.taken >= maxFlushPackets {
 			w.flush(ctx)

@@ -26,7 +26,7 @@ func TestTheAgentWithNoArguments(t *testing.T) {
 
 	bridge := bridgeAddress(t)
 	addresses := listeners(t, a.cmd.Process.Pid)
-	for _, port := range []string{"udp 127.0.0.1:6831", "udp 127.0.0.1:6832", "tcp 127.0.0.1:4317", "tcp 127.0.0.1:4318", "tcp 127.0.0.1:9411", "tcp 127.0.0.1:14268", "tcp 127.0.0.1:14250",
+	for _, port := range []string{"udp 127.0.0.1:6831", "udp 127.0.0.1:6832", "udp 127.0.0.1:5775", "tcp 127.0.0.1:4317", "tcp 127.0.0.1:4318", "tcp 127.0.0.1:9411", "tcp 127.0.0.1:14268", "tcp 127.0.0.1:14250",
 		"udp " + bridge + ":6831", "tcp " + bridge + ":4317"} {
 		assert.Contains(t, addresses, port)
 	}
