@@ -55,6 +55,12 @@ test-unit: ## Unit tests, fuzz corpora and the simulated host; needs Go alone
 .PHONY: test-all
 test-all: gcc engine ## All tests with the race detector, on a real Docker engine
 	$(ENGINE) go test -race -tags docker -timeout 15m ./...
+	cd bench && go test ./...
+
+.PHONY: bench
+bench: ## Paired benchmarks against the collector-contrib components; writes out/bench/*.json
+	mkdir -p out/bench
+	cd bench && go run ./jaeger -out ../out/bench/jaeger.json
 
 .PHONY: lint
 lint: tools ## gofmt, go vet, staticcheck
@@ -62,6 +68,7 @@ lint: tools ## gofmt, go vet, staticcheck
 	  if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 	go vet -tags docker ./...
 	$(TOOLS)/staticcheck -tags docker ./...
+	cd bench && go vet ./... && $(TOOLS)/staticcheck ./...
 
 .PHONY: generated
 generated: tools ## Fail when a generated file is not what the generators give now
