@@ -21,9 +21,12 @@ import (
 	"github.com/governor-project/governor/internal/docker/dockertest"
 )
 
-// waitForTurn returns when no other demo runs on this host.
+// waitForTurn returns when no other demo and no other test that controls limits runs on this host.
 func waitForTurn(t *testing.T) {
 	t.Helper()
+	giveBack, err := dockertest.TakeTurn(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(giveBack)
 	require.Eventually(t, func() bool {
 		lock, err := takeLock()
 		return err == nil && lock.Close() == nil

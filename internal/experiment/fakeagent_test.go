@@ -152,6 +152,9 @@ func (a *standIn) control(ctx context.Context) error {
 			continue
 		}
 		for _, c := range found {
+			if app := c.Labels[inventory.LabelApp]; app != serviceApp && app != interferenceApp {
+				continue // another test's
+			}
 			if _, known := a.originals[c.ID]; !known {
 				_ = a.take(ctx, c) // the container may be gone
 			}

@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/governor-project/governor/internal/api"
+	"github.com/governor-project/governor/internal/docker/dockertest"
 )
 
 // Binaries are built once for the whole package.
@@ -50,6 +51,12 @@ func TestMain(m *testing.M) {
 				return 1
 			}
 		}
+		giveBack, err := dockertest.TakeTurn(context.Background())
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer giveBack()
 		return m.Run()
 	}())
 }

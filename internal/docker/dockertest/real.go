@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,31 @@ func Real(tb testing.TB) docker.Client {
 		tb.Fatalf("this test needs a Docker engine: %v", err)
 	}
 	return c
+}
+
+// turnName is an abstract Unix socket: it exists once on a host and goes with its process.
+const turnName = "@governor-test-turn"
+
+// turnTimeout bounds the wait for other packages' tests.
+const turnTimeout = 10 * time.Minute
+
+// TakeTurn waits until no other test of this host controls the limits of all
+// containers, as an agent does, and returns how to give the turn back. Packages
+// are tested side by side, and two controllers on one host would undo each other.
+func TakeTurn(ctx context.Context) (giveBack func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	defer cancel()
+	for {
+		turn, err := (&net.ListenConfig{}).Listen(ctx, "unix", turnName)
+		if err == nil {
+			return func() { _ = turn.Close() }, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("other tests keep controlling this host: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // Labels are what a test puts on the containers that it creates.
