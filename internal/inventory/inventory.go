@@ -98,7 +98,9 @@ type Reader interface {
 	ByAddress(addr netip.Addr) (Container, bool)
 	// Generation grows with every change; equal generations mean equal content.
 	Generation() uint64
-	// Synced reports whether the content is complete: listed, and events are being followed.
+	// Synced reports whether the content is complete for the source it comes from:
+	// listed, and changes are being followed. Before Docker first answers that
+	// source is the cgroup tree, which knows no labels.
 	Synced() bool
 	// Subscribe returns a channel that receives after changes (several may be
 	// merged into one) and a function that ends the subscription.

@@ -163,7 +163,7 @@ func TestRealContainerUnderQuota(t *testing.T) {
 	assert.Equal(t, int64(64<<20), first(t, after, "container.memory.usage.limit").IntValue())
 	assert.Positive(t, first(t, after, "container.memory.usage.total").IntValue())
 	assert.GreaterOrEqual(t, first(t, after, "container.pids.count").IntValue(), int64(3))
-	assert.Equal(t, writtenOfKernel(t, info.PID), written(after), "kernels since 6.10 count on v1 only while a device is throttled")
+	assert.Equal(t, writtenOfKernel(t, info.PID), written(after), "what the kernel counts, which may be nothing on v1")
 }
 
 // sendDatagrams makes traffic; nobody needs to listen for it to be counted.

@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Overlay names a shipped configuration that is laid over agent.yaml.
+// overlay names a shipped configuration that is laid over agent.yaml.
 type overlay string
 
 const (

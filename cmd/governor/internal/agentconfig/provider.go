@@ -64,8 +64,7 @@ func (p *provider) Shutdown(context.Context) error {
 	return nil
 }
 
-// Retrieve implements confmap.Provider for "governor:agent", and for
-// "governor:NAME.yaml", which is a shipped configuration as it stands.
+// Retrieve implements confmap.Provider for "governor:agent", the only URI of this scheme.
 func (p *provider) Retrieve(_ context.Context, uri string, changed confmap.WatcherFunc) (*confmap.Retrieved, error) {
 	if uri != AgentURI {
 		return nil, fmt.Errorf("config URI %q is unknown; allowed is %s", uri, AgentURI)
